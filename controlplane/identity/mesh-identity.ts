@@ -6,7 +6,7 @@ import { directoryStore } from "../ca/directory-store.ts";
 import { secretStore } from "../ca/secret-store.ts";
 import type { SigningStore } from "../ca/signing-store.ts";
 import type { ApiClient } from "../kubernetes/api-client.ts";
-import { createLease, type LeaseStage } from "../kubernetes/lease.ts";
+import { createLease, leaderLease, type LeaseStage } from "../kubernetes/lease.ts";
 import type { ClusterSettings, ServeSettings } from "../settings/settings.ts";
 import type { Cell } from "../stages/cell.ts";
 import type { Clock } from "../telemetry/clock.ts";
@@ -84,6 +84,5 @@ export function clusterLease(
   holder: string,
 ): LeaseStage {
   // Istio's own Leases have other names: both may run side by side while people go over.
-  const name = revision === "default" ? "istiod-leader" : `istiod-leader-${revision}`;
-  return createLease({ api: client, clock, logger, namespace, name, holder });
+  return createLease({ api: client, clock, logger, namespace, name: leaderLease(revision), holder });
 }

@@ -142,7 +142,11 @@ describe("an installation", () => {
       { global: { imagePullPolicy: "Sometimes" } },
       "global.imagePullPolicy: must be equal to one of the allowed values: Always, IfNotPresent, Never",
     ],
-    [{ revision: "Canary!" }, "revision: must match pattern"],
+    [
+      { revision: "Canary!" },
+      "revision: must be of lower-case letters, digits and hyphens between them, as in canary-1",
+    ],
+    [{ global: { hub: "a b" } }, "global.hub: must be without white space, quotes, backslashes and braces"],
     [{ gateways: { edge: { service: { kind: "NodePort" } } } }, "gateways.edge.service.kind: there is no such value"],
   ])("is refused of %o, by name", (values, message) => expect(fault(values)).toContain(message));
 });

@@ -14,7 +14,7 @@ import { webhooks } from "./manifests/webhooks.ts";
 import { controlPlaneValues } from "./values/control-plane-values.ts";
 import { gatewayValues } from "./values/gateway-values.ts";
 import { isProfileName, type Profile, profileNames, profiles } from "./values/profiles.ts";
-import { defaultsOf, mergeValues, type Values } from "./values/words.ts";
+import { defaultsOf, mergeValues, patternWords, type Values } from "./values/words.ts";
 
 /** Objects that are made together. */
 export interface Step {
@@ -69,6 +69,12 @@ export function describeInstallation(given: Values, namespace: string): Installa
   };
 }
 
+/** Returns the namespaces that an installation has objects in, its own first. */
+export function namespacesOf({ steps, namespace }: Pick<Installation, "namespace" | "steps">): readonly string[] {
+  const ofObjects = steps.flatMap(({ objects }) => objects.flatMap(({ metadata }) => metadata.namespace ?? []));
+  return [...new Set([namespace, ...ofObjects])];
+}
+
 interface GatewayContext {
   readonly chosen: Profile;
   readonly given: unknown;
@@ -120,7 +126,8 @@ function describeFault({ instancePath, keyword, params, message }: ErrorObject, 
   if (name !== undefined)
     return `${path === "" || path.endsWith(".") ? path : `${path}.`}${name}: there is no such value`;
   const choices = keyword === "enum" ? `: ${(params["allowedValues"] as readonly string[]).join(", ")}` : "";
-  return `${path}: ${message ?? "is not right"}${choices}`;
+  const words = keyword === "pattern" ? patternWords[String(params["pattern"])] : undefined;
+  return `${path}: ${words ?? message ?? "is not right"}${choices}`;
 }
 
 function isJsonObjectWith(value: unknown, name: string): boolean {

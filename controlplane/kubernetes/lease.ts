@@ -28,11 +28,23 @@ export interface LeaseTimes {
   readonly everyMs: number;
 }
 
+const LEADER = "istiod-leader";
+
 /** As Kubernetes' own controllers. */
 const DEFAULT_TIMES: LeaseTimes = { leaseMs: 15_000, renewWithinMs: 10_000, everyMs: 2_000 };
 
 export interface LeaseStage extends Stage {
   readonly leads: Cell<boolean>;
+}
+
+/** Returns the name of the Lease by which one control plane of a revision leads; Istio's own Leases have others. */
+export function leaderLease(revision: string): string {
+  return ["", "default"].includes(revision) ? LEADER : `${LEADER}-${revision}`;
+}
+
+/** Whether a Lease is one by which a control plane of some revision leads. */
+export function isLeaderLease(name: string): boolean {
+  return name === LEADER || name.startsWith(`${LEADER}-`);
 }
 
 /** What is written in a Lease, and the version that it stands in. */

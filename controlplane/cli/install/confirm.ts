@@ -15,7 +15,8 @@ export async function confirm(
   terminal: Terminal,
 ): Promise<void> {
   if (yes === true || skipConfirmation === true) return;
-  if (!process.stdin.isTTY) throw commandFailure("usage", `${what} Nobody is here to be asked: say yes by -y.`);
+  if (!process.stdin.isTTY)
+    throw commandFailure("usage", `${what} Nothing was changed, since nobody is here to be asked: -y goes on.`);
   terminal.err(`${what} Go on? (y/N) `);
   const lines = createInterface({ input: process.stdin });
   const answer = await lines.question("");

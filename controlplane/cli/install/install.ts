@@ -32,7 +32,8 @@ export async function install(options: InstallOptions, context: CommandContext, 
   await withClusterOf(options, context, async (cluster) => {
     const installation = await wantedInstallation(options, { cluster, upgrading, warn: terminal.err });
     if (options.dryRun) return printPlan(await compareInstallation(installation, cluster), terminal.out);
-    const what = `Scrim ${SCRIM_VERSION}${described(installation)} is ${upgrading ? "upgraded" : "installed"}.`;
+    const verb = upgrading ? "upgrade to" : "install";
+    const what = `This will ${verb} Scrim ${SCRIM_VERSION}${described(installation)}.`;
     await confirm(what, options, terminal);
     await applyInstallation(installation, { cluster, clock, timeoutMs, report: (line) => terminal.out(`${line}\n`) });
     terminal.out(`${upgrading ? "Upgraded" : "Installed"}, and ready.\n${nextSteps(installation)}`);

@@ -1,7 +1,7 @@
 // `scrim manifest generate`: what `scrim install` would apply, as YAML for kubectl.
 import { stringify } from "yaml";
 import { isFailed } from "../../model/failure.ts";
-import { describeInstallation } from "../../install/installation.ts";
+import { describeInstallation, namespacesOf } from "../../install/installation.ts";
 import type { CommandContext } from "../context.ts";
 import { commandFailure } from "../exit-codes.ts";
 import { type ClusterOptions, nameOfInstallation, type ValuesOptions } from "./options.ts";
@@ -14,8 +14,12 @@ export async function generate(options: ClusterOptions & ValuesOptions, { termin
   const values = { ...given, ...(options.revision !== undefined && { revision: options.revision }) };
   const installation = describeInstallation(values, namespace);
   if (isFailed(installation)) throw commandFailure("invalid", `${installation.message}.`);
-  const ours = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } };
-  const objects = [ours, ...installation.steps.flatMap((step) => step.objects)];
+  const namespaces = namespacesOf(installation).map((name) => ({
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name },
+  }));
+  const objects = [...namespaces, ...installation.steps.flatMap((step) => step.objects)];
   // kubectl reads YAML 1.1.
   const options11 = { lineWidth: 0, aliasDuplicateObjects: false, version: "1.1" } as const;
   terminal.out(objects.map((object) => `---\n${stringify(object, options11)}`).join(""));

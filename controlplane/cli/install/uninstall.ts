@@ -16,8 +16,8 @@ export async function uninstall(options: UninstallOptions, context: CommandConte
   const name = nameOfInstallation(options);
   const purge = options.purge ?? false;
   const what = purge
-    ? "Scrim goes, with every revision, and every object that people wrote in its kinds and Istio's."
-    : `Scrim${described(name)} goes. Pods keep their proxies until they are made anew, with the settings they have.`;
+    ? "This will remove Scrim, with every revision, and every object that people wrote in its kinds and Istio's."
+    : `This will remove Scrim${described(name)}. Pods keep their proxies until they are made anew, with the settings they have.`;
   await withClusterOf(options, context, async (cluster) => {
     await confirm(what, options, terminal);
     const removed = await removeInstallation(cluster, { name, purge, report: (line) => terminal.out(`${line}\n`) });

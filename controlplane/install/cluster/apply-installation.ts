@@ -5,7 +5,7 @@ import { ScrimError } from "../../model/failure.ts";
 import type { Clock } from "../../telemetry/clock.ts";
 import { OWNER_LABELS } from "../crds/custom-resource-definitions.ts";
 import type { KubernetesObject } from "../description/render.ts";
-import type { Installation, Step } from "../installation.ts";
+import { type Installation, namespacesOf, type Step } from "../installation.ts";
 import type { Cluster } from "./cluster.ts";
 import { foreignOwner, type InstallationName, owned, prune } from "./ownership.ts";
 import { waitUntilReady } from "./readiness.ts";
@@ -65,12 +65,8 @@ async function refuseForeign({ steps }: Installation, cluster: Cluster): Promise
 }
 
 /** Namespaces stay when an installation goes: other things may be in them by then. */
-async function ensureNamespaces({ steps, namespace }: Installation, { cluster, report }: ApplyContext): Promise<void> {
-  const names = new Set([
-    namespace,
-    ...steps.flatMap(({ objects }) => objects.flatMap(({ metadata }) => metadata.namespace ?? [])),
-  ]);
-  for (const name of names) {
+async function ensureNamespaces(installation: Installation, { cluster, report }: ApplyContext): Promise<void> {
+  for (const name of namespacesOf(installation)) {
     const object: KubernetesObject = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels: OWNER_LABELS } };
     if ((await cluster.get(pathOf(object))) !== undefined) continue;
     await cluster.apply(object);

@@ -69,8 +69,21 @@ function answered(answer: ApiAnswer): Answered {
 }
 
 function doneOf(answer: Answered, what: string): unknown {
-  if (!isDone(answer)) throw new ScrimError("failed", `The cluster does not ${what}: ${describeAnswer(answer)}`);
+  if (!isDone(answer)) throw new ScrimError("failed", refusalOf(answer, what));
   return answer.body;
+}
+
+/** Returns what the server said in a sentence, with what people may do about it. */
+function refusalOf(answer: Answered, what: string): string {
+  const said = describeAnswer(answer);
+  if (answer.status === 401)
+    return (
+      `The cluster does not know who you are (${said}): the credentials that the kubeconfig's user has are wrong, or ` +
+      "no longer valid. Log in anew, or choose another user by --context or --kubeconfig."
+    );
+  if (answer.status === 403)
+    return `You may not ${what} (${said}): \`scrim x precheck\` lists every right that is missing.`;
+  return `The cluster does not ${what}: ${said}`;
 }
 
 /** Returns what stands at the end of these names, undefined where something on the way is not there. */

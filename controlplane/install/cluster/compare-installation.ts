@@ -2,11 +2,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { isJsonObject } from "../../model/json-object.ts";
 import type { KubernetesObject } from "../description/render.ts";
-import type { Installation } from "../installation.ts";
+import { type Installation, namespacesOf } from "../installation.ts";
 import type { Cluster, LiveObject } from "./cluster.ts";
 import { foreignOwner, type InstallationName, installedObjects, owned } from "./ownership.ts";
 import { missingOf } from "./readiness.ts";
-import { definitionKind, nameOf, pathOf } from "./resource-kinds.ts";
+import { definitionKind, nameOf, namespaceKind, pathOf, pathOfKind } from "./resource-kinds.ts";
 
 /** How one object stands. */
 export interface Comparison {
@@ -22,11 +22,20 @@ export async function compareInstallation(
   cluster: Cluster,
 ): Promise<readonly Comparison[]> {
   const wanted = installation.steps.flatMap(({ objects }) => objects);
-  const comparisons: Comparison[] = [];
+  const comparisons: Comparison[] = [...(await missingNamespaces(installation, cluster))];
   for (const object of wanted) comparisons.push(await compareObject(object, installation, cluster));
   const paths = new Set(wanted.map(pathOf));
   const stale = (await installedObjects(cluster, installation)).filter((object) => !paths.has(pathOf(object)));
   return [...comparisons, ...stale.map((object): Comparison => ({ name: nameOf(object), state: "stale" }))];
+}
+
+/** Namespaces are made where they are missing; what else they are is nothing of an installation's. */
+async function missingNamespaces(installation: Installation, cluster: Cluster): Promise<readonly Comparison[]> {
+  const missing: Comparison[] = [];
+  for (const name of namespacesOf(installation))
+    if ((await cluster.get(pathOfKind(namespaceKind, undefined, name))) === undefined)
+      missing.push({ name: `Namespace ${name}`, state: "missing" });
+  return missing;
 }
 
 async function compareObject(object: KubernetesObject, name: InstallationName, cluster: Cluster): Promise<Comparison> {

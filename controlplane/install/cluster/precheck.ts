@@ -15,13 +15,24 @@ const OLDEST_MINOR = 28;
 /** From it on a proxy may be an init container that goes on running. */
 const NATIVE_SIDECARS_MINOR = 29;
 
-/** Resolves to what was looked at. Throws ScrimError where the cluster does not answer. */
+/** What an installation does with objects of each kind. */
+const VERBS = ["get", "list", "create", "patch", "delete"] as const;
+
+/** A kind, and what may not be done with its objects. */
+interface Missing {
+  readonly kind: ResourceKind;
+  readonly verbs: readonly string[];
+}
+
+/** Resolves to what was looked at: as far as one may. Throws ScrimError where the cluster does not answer. */
 export async function precheck(cluster: Cluster, namespace: string): Promise<readonly Check[]> {
+  const missing = await missingRights(cluster, namespace);
+  const isListed = (kind: ResourceKind) => !missing.some((one) => one.kind === kind && one.verbs.includes("list"));
   return [
     await checkVersion(cluster),
-    ...(await checkRights(cluster, namespace)),
-    ...(await checkDefinitions(cluster)),
-    ...(await checkWebhooks(cluster)),
+    ...describeRights(missing),
+    ...(isListed(definitionKind) ? await checkDefinitions(cluster) : []),
+    ...(await checkWebhooks(cluster, isListed)),
   ];
 }
 
@@ -35,14 +46,26 @@ async function checkVersion(cluster: Cluster): Promise<Check> {
     : { severity: "ok", message: name };
 }
 
-async function checkRights(cluster: Cluster, namespace: string): Promise<readonly Check[]> {
-  const missing: string[] = [];
-  for (const kind of [...resourceKinds, definitionKind, namespaceKind])
-    for (const verb of ["create", "patch", "delete"])
-      if (!(await isAllowed(cluster, kind, verb, namespace))) missing.push(`${verb} ${kind.plural}`);
-  return missing.length === 0
-    ? [{ severity: "ok", message: "You may make everything that an installation has" }]
-    : [{ severity: "error", message: `You may not ${missing.join(", ")}` }];
+async function missingRights(cluster: Cluster, namespace: string): Promise<readonly Missing[]> {
+  const missing: Missing[] = [];
+  for (const kind of [...resourceKinds, definitionKind, namespaceKind]) {
+    const allowed = await Promise.all(VERBS.map((verb) => isAllowed(cluster, kind, verb, namespace)));
+    const verbs = VERBS.filter((_, index) => !allowed[index]);
+    if (verbs.length > 0) missing.push({ kind, verbs });
+  }
+  return missing;
+}
+
+/** Returns a line for each set of verbs that is missing, with the kinds of which it is. */
+function describeRights(missing: readonly Missing[]): readonly Check[] {
+  if (missing.length === 0) return [{ severity: "ok", message: "You may make everything that an installation has" }];
+  const pluralsOf = new Map<string, readonly string[]>();
+  for (const { kind, verbs } of missing)
+    pluralsOf.set(verbs.join(", "), [...(pluralsOf.get(verbs.join(", ")) ?? []), kind.plural]);
+  return [...pluralsOf].map(([verbs, plurals]) => ({
+    severity: "error",
+    message: `You may not ${verbs}: ${plurals.join(", ")}`,
+  }));
 }
 
 async function isAllowed(
@@ -52,7 +75,9 @@ async function isAllowed(
   namespace: string,
 ): Promise<boolean> {
   const [, group = ""] = apiVersion.split("/").reverse();
-  const resourceAttributes = { group, resource: plural, verb, ...(namespaced && { namespace }) };
+  // Its objects are found again by their labels, in whichever namespace they are.
+  const isInside = namespaced && verb !== "list";
+  const resourceAttributes = { group, resource: plural, verb, ...(isInside && { namespace }) };
   const review = await cluster.ask({
     method: "POST",
     path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
@@ -76,9 +101,9 @@ async function checkDefinitions(cluster: Cluster): Promise<readonly Check[]> {
 }
 
 /** Two injectors for the same pods would both put a proxy into them. */
-async function checkWebhooks(cluster: Cluster): Promise<readonly Check[]> {
+async function checkWebhooks(cluster: Cluster, isListed: (kind: ResourceKind) => boolean): Promise<readonly Check[]> {
   const checks: Check[] = [];
-  for (const kind of resourceKinds.filter(({ plural }) => plural.endsWith("webhookconfigurations")))
+  for (const kind of resourceKinds.filter(({ plural }) => plural.endsWith("webhookconfigurations")).filter(isListed))
     for (const live of await cluster.list(pathOfKind(kind))) {
       const owner = foreignOwner(live);
       if (/^istio-(?:sidecar-injector|revision-tag|validator)/.test(live.metadata.name) && owner !== undefined)

@@ -44,7 +44,7 @@ function missingReplicas(live: LiveObject): string | undefined {
   const { generation } = live.metadata as { readonly generation?: number };
   const count = (name: string) => Number(at(live, "status", name) ?? 0);
   const wanted = Number(at(live, "spec", "replicas") ?? 1);
-  if (count("observedGeneration") < (generation ?? 0)) return "is not looked at yet";
+  if (count("observedGeneration") < (generation ?? 0)) return "is not taken up by Kubernetes' controllers yet";
   const ready = Math.min(count("updatedReplicas"), count("availableReplicas"));
   if (ready < wanted) return `has ${ready} of ${wanted} pods ready`;
   return count("replicas") > wanted ? "has pods of its former version still" : undefined;

@@ -7,14 +7,25 @@ export function values<P extends TProperties>(description: string, properties: P
   return Type.Object(properties, { description, additionalProperties: false });
 }
 
+const TEXT = '^[^\\s"\\\\{}]*$';
+const NAME = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+const NAME_OR_NONE = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$";
+
+/** What a text is to be that does not match a pattern: a clause for people. */
+export const patternWords: Readonly<Record<string, string>> = {
+  [TEXT]: "must be without white space, quotes, backslashes and braces",
+  [NAME]: "must be of lower-case letters, digits and hyphens between them, as in canary-1",
+  [NAME_OR_NONE]: "must be of lower-case letters, digits and hyphens between them, as in canary-1",
+};
+
 /** A text that may stand within others: in names, images and arguments. */
 export function text(description: string, otherwise = "") {
-  return Type.String({ description, default: otherwise, pattern: '^[^\\s"\\\\{}]*$' });
+  return Type.String({ description, default: otherwise, pattern: TEXT });
 }
 
 /** What names of objects are made of. */
 export function nameText(description: string, otherwise = "") {
-  return Type.String({ description, default: otherwise, pattern: "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$" });
+  return Type.String({ description, default: otherwise, pattern: NAME_OR_NONE });
 }
 
 export function oneOf<const V extends readonly string[]>(description: string, choices: V, otherwise: V[number]) {
@@ -34,7 +45,7 @@ export function texts(description: string, otherwise: readonly string[] = []) {
 }
 
 export function names(description: string) {
-  return Type.Array(Type.String({ pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" }), { description, default: [] });
+  return Type.Array(Type.String({ pattern: NAME }), { description, default: [] });
 }
 
 /** A list of what Kubernetes describes. */

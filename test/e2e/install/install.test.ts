@@ -74,6 +74,7 @@ describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer 
     expect(precheck.stdout).toMatch(/^ok {6}Kubernetes v1\./);
     const dryRun = await scrim("install", "--dry-run", "--set", "profile=minimal");
     expect(dryRun).toMatchObject({ code: 0, stderr: "" });
+    expect(dryRun.stdout).toMatch(/create +Namespace istio-system\n/);
     expect(dryRun.stdout).toMatch(/create +Deployment istio-system\/istiod\n/);
     expect(await names("namespace", "istio-system", "--ignore-not-found")).toEqual([]);
   });
@@ -86,7 +87,10 @@ describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer 
   });
 
   it("is not begun where nobody says yes", async () => {
-    expect(await scrim("install")).toMatchObject({ code: 2, stderr: expect.stringContaining("-y") });
+    expect(await scrim("install")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("Nothing was changed, since nobody is here to be asked: -y goes on."),
+    });
   });
 
   it("is made step by step and verified, whatever was changed is told, and the same again changes nothing", async () => {
@@ -210,7 +214,7 @@ describe.skipIf(noApiServer)(`an installation in a real API server${noApiServer 
     const { code, stderr } = await scrim(...args);
     expect(code).toBe(1);
     expect(stderr).toContain("scrim: Control plane: not ready in time.\n");
-    expect(stderr).toContain("Deployment broken/istiod-broken is not looked at yet\n");
+    expect(stderr).toContain("Deployment broken/istiod-broken is not taken up by Kubernetes' controllers yet\n");
     expect(stderr).toContain(
       'pod istiod-broken-1, container discovery: ImagePullBackOff: Back-off pulling image "nowhere',
     );
