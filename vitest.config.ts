@@ -26,6 +26,7 @@ export default defineConfig({
             "test/golden/**/*.test.ts",
             "test/structure/**/*.test.ts",
             "test/bench/**/*.test.ts",
+            "test/cluster/machine/**/*.test.ts",
           ],
         },
       },
@@ -53,7 +54,7 @@ export default defineConfig({
       {
         test: {
           name: "cluster",
-          include: ["test/cluster/**/*.test.ts"],
+          include: ["test/cluster/*.test.ts"],
           globalSetup: "test/cluster/support/global-setup.ts",
           fileParallelism: false,
           testTimeout: 180_000,

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CLUSTER_IMAGES, CLUSTER_PROGRAMS } from "../../deploy/setup/test-cluster.mjs";
+import { endedPrograms, whyNoNode } from "./machine/why-no-node.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const STARTED_WITHIN_MS = 120_000;
@@ -35,13 +36,19 @@ export async function startCluster(state, { isHeld = false } = {}) {
       throw new Error(`there is no ${file}: \`npm run setup -- --for-tests\` makes it, or says why not`);
   removeTraces(state);
   mkdirSync(state, { recursive: true });
-  // Who waits for its end is a process of its own: it removes what the kernel leaves, whoever ended the cluster.
-  const wait = 'unshare "$@"; exec "$0" "$CLUSTER" sweep';
+  // Who waits for its end is a process of its own: it removes what the kernel leaves, whoever ended the cluster. Of one
+  // that did not start the logs are read before.
+  const wait = 'unshare "$@"; [ -e "$STATE/n1/started" ] || exit 1; exec "$0" "$CLUSTER" sweep';
   const namespaces = ["--fork", "--pid", "--kill-child", "--mount-proc", "--net", "--uts"];
   const args = ["-c", wait, process.execPath, ...namespaces, join(here, "machine/node.sh")];
   const child = startNode("sh", args, { state, node: 1, isHeld });
-  writeFileSync(join(state, "pid"), await onlyChildOf(await onlyChildOf(child.pid)));
-  await untilStarted(child, join(state, "n1"));
+  const folder = join(state, "n1");
+  try {
+    writeFileSync(join(state, "pid"), await onlyChildOf(await onlyChildOf(child.pid)));
+    await untilStarted(child, folder);
+  } catch (error) {
+    throw notStarted(error, { child, folder, clear: () => removeTraces(state) });
+  }
   child.unref();
 }
 
@@ -49,14 +56,21 @@ export async function startCluster(state, { isHeld = false } = {}) {
 export async function addNode(state, number) {
   const entered = ["-t", pidOf(state), "-m", "-n", "-p", "-u", "unshare", "--net", "--mount", "--fork"];
   const child = startNode("nsenter", [...entered, join(here, "machine/node.sh")], { state, node: number });
-  await untilStarted(child, join(state, `n${number}`));
+  const folder = join(state, `n${number}`);
+  try {
+    await untilStarted(child, folder);
+  } catch (error) {
+    throw notStarted(error, { child, folder, clear: () => removeTraces(state, number) });
+  }
 }
 
 /** Ends a cluster and resolves when nothing is left of it; nothing happens when there is none. */
 export async function endCluster(state) {
   if (!isRunning(state)) return removeTraces(state);
   process.kill(Number(pidOf(state)), "SIGKILL");
-  for (let tries = 0; existsSync(state) && tries < 200; tries++) await pause(50);
+  const hasStarted = existsSync(join(state, "n1/started"));
+  for (let tries = 0; hasStarted && existsSync(state) && tries < 200; tries++) await pause(50);
+  removeTraces(state);
 }
 
 function loadImages(state) {
@@ -95,15 +109,31 @@ function startNode(command, args, { state, node, isHeld = false }) {
 async function untilStarted(child, folder) {
   const deadlineMs = Date.now() + STARTED_WITHIN_MS;
   while (!existsSync(join(folder, "started"))) {
-    if (child.exitCode !== null || Date.now() > deadlineMs)
-      throw new Error(`no node: ${readFileSync(join(folder, "log/node.log"), "utf8").slice(-2000)}`);
+    const ended = endedPrograms(folder);
+    if (ended.length > 0) throw new Error(`${ended.join(", ")} ended`);
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error("it ended");
+    if (Date.now() > deadlineMs) throw new Error(`it is not ready after ${STARTED_WITHIN_MS / 1000} s`);
     await pause(50);
   }
 }
 
+/** Ends what was started of a node, and returns an error with what its logs say: they go with it. */
+function notStarted(error, { child, folder, clear }) {
+  const why = whyNoNode(folder);
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // It ended by itself.
+  }
+  clear();
+  return new Error(`the node does not start: ${error.message}${why}`, { cause: error });
+}
+
 async function onlyChildOf(pid) {
   for (let tries = 0; tries < 250; tries++, await pause(20)) {
-    const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+    const children = `/proc/${pid}/task/${pid}/children`;
+    if (!existsSync(children)) throw new Error("it ended");
+    const [child] = readFileSync(children, "utf8").trim().split(" ");
     if (child) return child;
   }
   throw new Error(`process ${pid} started nothing`);
@@ -132,16 +162,24 @@ function commandOf(pid) {
   }
 }
 
-/** The kernel removes the processes of a pid namespace, not the cgroups that they made, and those a moment later. */
-function removeTraces(state) {
-  const prefix = `k8s-${basename(state)}-n`;
+/**
+ * Removes what is left of a cluster, or of one of its nodes. The kernel removes the processes of a pid namespace, not the
+ * cgroups that they made, and those a moment later.
+ */
+function removeTraces(state, node = "") {
+  const prefix = `k8s-${basename(state)}-n${node}`;
   for (let tries = 0; tries < 100; tries++) {
     const left = cgroups().filter((path) => basename(path).startsWith(prefix));
     if (left.length === 0) break;
     for (const path of left) spawnSync("find", [path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]);
     spawnSync("sleep", ["0.05"]);
   }
-  rmSync(state, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  rmSync(node === "" ? state : join(state, `n${node}`), {
+    recursive: true,
+    force: true,
+    maxRetries: 20,
+    retryDelay: 100,
+  });
 }
 
 function cgroups() {
@@ -150,7 +188,20 @@ function cgroups() {
   return hierarchies.flatMap(({ name }) => readdirSync(join(at, name)).map((group) => join(at, name, group)));
 }
 
-async function main([command, ...rest]) {
+const USAGE = `npm run cluster -- COMMAND
+  up          start a cluster, which lasts until \`down\`
+  sh COMMAND  run a command in it, as in: sh kubectl get pods -A
+  node N      add node N (2 to 4)
+  load        load the images anew, after the set-up made them
+  down        end it`;
+
+function isAskedForHelp([command, ...rest]) {
+  return command === "help" || (command === "sh" ? [] : [command, ...rest]).some((word) => /^(-h|--help)$/.test(word));
+}
+
+async function main(words) {
+  if (isAskedForHelp(words)) return console.log(USAGE);
+  const [command, ...rest] = words;
   const state = process.env.SCRIM_CLUSTER || DEFAULT_STATE;
   if (command === "up") {
     await startCluster(state);
@@ -162,7 +213,7 @@ async function main([command, ...rest]) {
   else if (command === "sh") {
     const [program, ...args] = insideCluster(state, rest.length > 0 ? rest : ["bash"]);
     process.exitCode = spawnSync(program, args, { stdio: "inherit" }).status ?? 1;
-  } else throw new Error("cluster up | node N | sh COMMAND… | load | down");
+  } else throw new Error(`there is no command ${command ?? ""}\n${USAGE}`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

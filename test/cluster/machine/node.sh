@@ -9,7 +9,8 @@ export IP=10.211.0.$((NODE + 1)) PKI=$STATE/pki
 name=k8s-$(basename "$STATE")-n$NODE node=node$NODE S=$STATE/n$NODE
 mkdir -p "$S"/{log,etcd,containerd,runc,kubelet,cni,run}
 kubectl() { "$BIN/kubectl" --kubeconfig "$PKI/admin.kubeconfig" "$@"; }
-background() { local log=$S/log/$1.log; shift; "$@" >"$log" 2>&1 </dev/null & }
+# What ended by itself is named in the file `ended`: its log says why the node does not start.
+background() { local name=$1 log=$S/log/$1.log; shift; { "$@"; echo "$name" >>"$S/ended"; } >"$log" 2>&1 </dev/null & }
 
 # Cgroups of its own in each (version 1) hierarchy: two kubelets under one root would end each other's pods as orphans.
 for hierarchy in /sys/fs/cgroup/*/; do

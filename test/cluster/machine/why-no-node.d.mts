@@ -1,0 +1,2 @@
+export function endedPrograms(folder: string): readonly string[];
+export function whyNoNode(folder: string): string;
