@@ -27,6 +27,35 @@ export interface FieldMarks {
   readonly open?: boolean;
 }
 
+/** How schemas are read: the words that are written here, and no others. */
+export interface SchemaWords {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, SchemaWords>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean;
+  readonly patternProperties?: Readonly<Record<string, SchemaWords>>;
+  readonly items?: SchemaWords;
+  readonly minItems?: number;
+  readonly minProperties?: number;
+  readonly enum?: readonly string[];
+  readonly format?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly "x-not-yet"?: boolean;
+  readonly "x-values-not-yet"?: readonly string[];
+  readonly "x-no-effect"?: boolean | string;
+  readonly "x-one-of"?: readonly string[];
+  readonly "x-at-most-one-of"?: readonly string[];
+  readonly "x-min-ms"?: number;
+  readonly "x-any-case"?: boolean;
+  readonly "x-empty-is-unset"?: boolean;
+  readonly "x-int-or-string"?: boolean;
+  readonly "x-labels"?: boolean;
+  readonly "x-struct"?: boolean;
+}
+
 /** Returns the schema of an object with exactly these fields. */
 export function fields<P extends TProperties>(properties: P, marks: FieldMarks = {}): TObject<P> {
   return Type.Object(properties, {

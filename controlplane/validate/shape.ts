@@ -3,39 +3,11 @@
 // Never does: stop at the first fault, mutate its input, or judge what fields mean together.
 import type { TSchema } from "@sinclair/typebox";
 import type { FieldPath } from "../model/document.ts";
-import { MAX_ENTRIES } from "../model/schema.ts";
+import { MAX_ENTRIES, type SchemaWords } from "../model/schema.ts";
 import { durationFault, hostAndPortFault, ipBlockFault, quote, regexFault } from "./formats.ts";
 import { headerTextFault, labelKeyFault, labelValueFault } from "./names.ts";
 import { didYouMean } from "./suggest.ts";
 import type { Findings } from "./violation.ts";
-
-/** How schemas are read: only the words that model/schema.ts writes. */
-interface Schema {
-  readonly type?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: boolean;
-  readonly patternProperties?: Readonly<Record<string, Schema>>;
-  readonly items?: Schema;
-  readonly minItems?: number;
-  readonly minProperties?: number;
-  readonly enum?: readonly string[];
-  readonly format?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly minLength?: number;
-  readonly "x-not-yet"?: boolean;
-  readonly "x-values-not-yet"?: readonly string[];
-  readonly "x-no-effect"?: boolean | string;
-  readonly "x-one-of"?: readonly string[];
-  readonly "x-at-most-one-of"?: readonly string[];
-  readonly "x-min-ms"?: number;
-  readonly "x-any-case"?: boolean;
-  readonly "x-empty-is-unset"?: boolean;
-  readonly "x-int-or-string"?: boolean;
-  readonly "x-labels"?: boolean;
-  readonly "x-struct"?: boolean;
-}
 
 /** What a check of a shape works on. */
 interface Walk {
@@ -55,10 +27,10 @@ const NO_EFFECT = "is not supported yet and has no effect";
  * that further checks can go on with the rest.
  */
 export function checkShape(schema: TSchema, value: unknown, path: FieldPath, findings: Findings): unknown {
-  return walk(schema as Schema, value, path, { findings });
+  return walk(schema as SchemaWords, value, path, { findings });
 }
 
-function walk(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+function walk(schema: SchemaWords, value: unknown, path: FieldPath, context: Walk): unknown {
   if (schema["x-int-or-string"]) return intOrString(value, path, context);
   switch (schema.type) {
     case "object":
@@ -97,7 +69,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function walkObject(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+function walkObject(schema: SchemaWords, value: unknown, path: FieldPath, context: Walk): unknown {
   if (!isRecord(value)) return mismatch("a map of fields", value, path, context);
   const properties = schema.properties ?? {};
   const result: Record<string, unknown> = {};
@@ -120,7 +92,7 @@ function walkObject(schema: Schema, value: unknown, path: FieldPath, context: Wa
 }
 
 /** Says of a field that is not obeyed that it is not, once, and checks its value as any other. */
-function walkField(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+function walkField(schema: SchemaWords, value: unknown, path: FieldPath, context: Walk): unknown {
   const { "x-not-yet": refuses, "x-no-effect": effect } = schema;
   if (refuses === undefined && effect === undefined) return walk(schema, value, path, context);
   const checked = walk(schema, value, path, { ...context, unread: true });
@@ -130,13 +102,18 @@ function walkField(schema: Schema, value: unknown, path: FieldPath, context: Wal
   return checked;
 }
 
-function reportUnknown(schema: Schema, name: string, path: FieldPath, context: Walk): void {
+function reportUnknown(schema: SchemaWords, name: string, path: FieldPath, context: Walk): void {
   if (schema.additionalProperties === true) return;
   const hint = didYouMean(name, Object.keys(schema.properties ?? {}));
   context.findings.error(path, `unknown field ${quote(name)}${hint}`);
 }
 
-function checkOneOf(schema: Schema, value: Readonly<Record<string, unknown>>, path: FieldPath, context: Walk): void {
+function checkOneOf(
+  schema: SchemaWords,
+  value: Readonly<Record<string, unknown>>,
+  path: FieldPath,
+  context: Walk,
+): void {
   const names = schema["x-one-of"] ?? schema["x-at-most-one-of"];
   if (names === undefined) return;
   const set = names.filter((name) => Object.hasOwn(value, name) && value[name] !== null && value[name] !== undefined);
@@ -148,8 +125,8 @@ function checkOneOf(schema: Schema, value: Readonly<Record<string, unknown>>, pa
 }
 
 function walkMap(
-  schema: Schema,
-  patterns: Readonly<Record<string, Schema>>,
+  schema: SchemaWords,
+  patterns: Readonly<Record<string, SchemaWords>>,
   value: unknown,
   path: FieldPath,
   context: Walk,
@@ -188,7 +165,7 @@ function forbiddenKey(value: unknown, path: FieldPath, context: Walk): boolean {
   });
 }
 
-function walkList(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+function walkList(schema: SchemaWords, value: unknown, path: FieldPath, context: Walk): unknown {
   if (!Array.isArray(value)) return mismatch("a list", value, path, context);
   if (value.length < (schema.minItems ?? 0)) context.findings.error(path, "must not be empty");
   if (value.length > MAX_ENTRIES) return void context.findings.error(path, `has more than ${MAX_ENTRIES} items`);
@@ -198,7 +175,7 @@ function walkList(schema: Schema, value: unknown, path: FieldPath, context: Walk
 /** Half of a surrogate pair, which UTF-8 has not. */
 const HALF_A_CHARACTER = /\p{Cs}/u;
 
-function walkString(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+function walkString(schema: SchemaWords, value: unknown, path: FieldPath, context: Walk): unknown {
   if (typeof value === "number" || typeof value === "boolean") {
     return void context.findings.error(
       path,
@@ -214,7 +191,7 @@ function walkString(schema: Schema, value: unknown, path: FieldPath, context: Wa
   return fault === undefined ? value : void context.findings.error(path, fault);
 }
 
-function formFault(schema: Schema, value: string): string | undefined {
+function formFault(schema: SchemaWords, value: string): string | undefined {
   switch (schema.format) {
     case "duration":
       return durationFault(value, schema["x-min-ms"] ?? 0);
@@ -232,7 +209,7 @@ function formFault(schema: Schema, value: string): string | undefined {
 }
 
 function walkChoice(
-  schema: Schema,
+  schema: SchemaWords,
   choices: readonly string[],
   value: unknown,
   path: FieldPath,
@@ -250,7 +227,7 @@ function walkChoice(
   return void context.findings.error(path, `must be one of ${choices.join(", ")}, not ${quote(value)}${hint}`);
 }
 
-function walkNumber(schema: Schema, value: unknown, path: FieldPath, context: Walk): unknown {
+function walkNumber(schema: SchemaWords, value: unknown, path: FieldPath, context: Walk): unknown {
   const whole = schema.type === "integer";
   const number =
     typeof value === "string" && (whole ? /^-?\d{1,16}$/ : /^-?\d{1,16}(\.\d{1,16})?$/).test(value)

@@ -2,40 +2,13 @@
 // Produces: what the API server checks by, a structural schema
 // (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/).
 // Never does: refuse what Scrim itself only warns of, or refuses with a reason of its own: the webhook says that.
-import { MAX_ENTRIES } from "../../model/schema.ts";
+import { MAX_ENTRIES, type SchemaWords } from "../../model/schema.ts";
 import { describeField } from "./descriptions/describe-field.ts";
 import { deprecatedFields } from "./deprecated-fields.ts";
 import { exclusiveFields } from "./exclusive-fields.ts";
 
 /** An OpenAPI schema as Kubernetes takes it. */
 export type StructuralSchema = Readonly<Record<string, unknown>>;
-
-/** The words of model/schema.ts that are read here. */
-interface Schema {
-  readonly type?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: boolean;
-  readonly patternProperties?: Readonly<Record<string, Schema>>;
-  readonly items?: Schema;
-  readonly minItems?: number;
-  readonly minProperties?: number;
-  readonly enum?: readonly string[];
-  readonly format?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly minLength?: number;
-  readonly maxLength?: number;
-  readonly "x-not-yet"?: boolean;
-  readonly "x-values-not-yet"?: readonly string[];
-  readonly "x-no-effect"?: boolean | string;
-  readonly "x-one-of"?: readonly string[];
-  readonly "x-at-most-one-of"?: readonly string[];
-  readonly "x-any-case"?: boolean;
-  readonly "x-empty-is-unset"?: boolean;
-  readonly "x-int-or-string"?: boolean;
-  readonly "x-struct"?: boolean;
-}
 
 /** Where a schema stands. */
 interface Place {
@@ -50,13 +23,13 @@ export function structuralSchema(kind: string, schema: object): StructuralSchema
   return described(schema, { path: [kind], count: 1 });
 }
 
-function described(schema: Schema, place: Place): StructuralSchema {
+function described(schema: SchemaWords, place: Place): StructuralSchema {
   const description = [describeField(place.path), ...marksOf(schema)].filter((text) => text !== undefined).join(" ");
   return { ...(description !== "" && { description }), ...shapeOf(schema, place) };
 }
 
 /** What of a field is not obeyed. */
-function marksOf(schema: Schema): readonly string[] {
+function marksOf(schema: SchemaWords): readonly string[] {
   const { "x-not-yet": refused, "x-no-effect": effect, "x-values-not-yet": values = [] } = schema;
   return [
     ...(refused ? ["Not supported yet: an object that uses it is refused."] : []),
@@ -66,7 +39,7 @@ function marksOf(schema: Schema): readonly string[] {
   ];
 }
 
-function shapeOf(schema: Schema, place: Place): StructuralSchema {
+function shapeOf(schema: SchemaWords, place: Place): StructuralSchema {
   if (schema["x-int-or-string"]) return { "x-kubernetes-int-or-string": true };
   switch (schema.type) {
     case "object":
@@ -85,7 +58,7 @@ function shapeOf(schema: Schema, place: Place): StructuralSchema {
   }
 }
 
-function objectSchema(schema: Schema, { path, count }: Place): StructuralSchema {
+function objectSchema(schema: SchemaWords, { path, count }: Place): StructuralSchema {
   const properties = Object.entries(schema.properties ?? {}).map(([name, inner]) => [
     name,
     described(inner, { path: [...path, name], count }),
@@ -102,7 +75,7 @@ function objectSchema(schema: Schema, { path, count }: Place): StructuralSchema 
   };
 }
 
-function mapSchema(schema: Schema, { path, count }: Place): StructuralSchema {
+function mapSchema(schema: SchemaWords, { path, count }: Place): StructuralSchema {
   if (schema["x-struct"]) return { type: "object", "x-kubernetes-preserve-unknown-fields": true };
   const [values = {}] = Object.values(schema.patternProperties ?? {});
   return {
@@ -112,7 +85,7 @@ function mapSchema(schema: Schema, { path, count }: Place): StructuralSchema {
   };
 }
 
-function listSchema(schema: Schema, { path, count }: Place): StructuralSchema {
+function listSchema(schema: SchemaWords, { path, count }: Place): StructuralSchema {
   return {
     type: "array",
     ...given(schema, "minItems"),
@@ -121,14 +94,14 @@ function listSchema(schema: Schema, { path, count }: Place): StructuralSchema {
   };
 }
 
-function choiceSchema(schema: Schema, values: readonly string[]): StructuralSchema {
+function choiceSchema(schema: SchemaWords, values: readonly string[]): StructuralSchema {
   const all = [...values, ...(schema["x-values-not-yet"] ?? []), ...(schema["x-empty-is-unset"] ? [""] : [])];
   if (!schema["x-any-case"]) return { type: "string", enum: all };
   return { type: "string", pattern: `^(?i:${all.join("|")})$` };
 }
 
 /** Of the forms that a text can have, the API server knows that of a duration. */
-function textSchema(schema: Schema): StructuralSchema {
+function textSchema(schema: SchemaWords): StructuralSchema {
   const { format } = schema;
   return {
     type: "string",
@@ -138,7 +111,10 @@ function textSchema(schema: Schema): StructuralSchema {
   };
 }
 
-function given(schema: Schema, word: "minimum" | "maximum" | "minProperties" | "minItems" | "minLength" | "maxLength") {
+function given(
+  schema: SchemaWords,
+  word: "minimum" | "maximum" | "minProperties" | "minItems" | "minLength" | "maxLength",
+) {
   const value = schema[word];
   return value !== undefined && { [word]: value };
 }
