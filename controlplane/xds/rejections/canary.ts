@@ -56,12 +56,10 @@ export interface CanaryOptions<Client> {
 /** No content is held up. */
 export function createCanaries<Client>({ risk, ...options }: CanaryOptions<Client>): Canaries<Client> {
   const runs = createRuns(options);
-  const riskyOf = createRiskyContents(risk);
+  const unprovenOf = createUnprovenContents(risk, runs.isProven);
   return {
     heldFrom: (client, published, hasOther) =>
-      riskyOf(published).filter(
-        (resource) => !runs.isProven(resource.version) && hasOther(resource) && !runs.mayHave(client, resource.version),
-      ),
+      unprovenOf(published).filter((resource) => hasOther(resource) && !runs.mayHave(client, resource.version)),
     accepted(resources) {
       for (const resource of resources)
         if (risk.kinds.includes(resource.kind) && !runs.isProven(resource.version) && risk.isRisky(resource))
@@ -122,13 +120,19 @@ function createRuns<Client>({ patienceMs, proceed, setTimer }: Omit<CanaryOption
   };
 }
 
-function createRiskyContents({ kinds, isRisky }: Risk): (published: ContentMaps) => readonly EncodedResource[] {
-  const found = new WeakMap<EncodedMap, readonly EncodedResource[]>();
+/** Of a map of contents those that no proxy has taken yet; one in which none is left is not gone through again. */
+function createUnprovenContents(
+  { kinds, isRisky }: Risk,
+  isProven: (version: string) => boolean,
+): (published: ContentMaps) => readonly EncodedResource[] {
+  const left = new WeakMap<EncodedMap, readonly EncodedResource[]>();
   return (published) =>
     kinds.flatMap((kind) => {
       const map = published[kind];
-      let risky = found.get(map);
-      if (risky === undefined) found.set(map, (risky = [...map.values()].filter(isRisky)));
-      return risky;
+      const before = left.get(map) ?? [...map.values()].filter(isRisky);
+      if (before.length === 0) return before;
+      const now = before.filter(({ version }) => !isProven(version));
+      left.set(map, now);
+      return now;
     });
 }
