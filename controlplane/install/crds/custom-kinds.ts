@@ -1,4 +1,4 @@
-// What the kinds are called in an API server, and what `kubectl get` shows of them.
+// What the kinds are called in an API server beside their names, and what `kubectl get` shows of them.
 // Istio's names: https://github.com/istio/istio/blob/master/manifests/charts/base/files/crd-all.gen.yaml
 import type { Kind } from "../../model/kinds.ts";
 
@@ -11,7 +11,6 @@ export interface PrinterColumn {
 }
 
 export interface CustomKind {
-  readonly plural: string;
   readonly shortNames?: readonly string[];
   /** Those of the kind itself; age and conditions follow. */
   readonly columns?: readonly PrinterColumn[];
@@ -27,7 +26,6 @@ const column = (name: string, field: string, description: string): PrinterColumn
 /** Every kind that an API server knows from us only. */
 export const customKinds: Readonly<Partial<Record<Kind, CustomKind>>> = {
   VirtualService: {
-    plural: "virtualservices",
     shortNames: ["vs"],
     columns: [
       column("Gateways", "gateways", "Where it holds"),
@@ -35,13 +33,11 @@ export const customKinds: Readonly<Partial<Record<Kind, CustomKind>>> = {
     ],
   },
   DestinationRule: {
-    plural: "destinationrules",
     shortNames: ["dr"],
     columns: [column("Host", "host", "The host it is about")],
   },
-  Gateway: { plural: "gateways", shortNames: ["gw"] },
+  Gateway: { shortNames: ["gw"] },
   ServiceEntry: {
-    plural: "serviceentries",
     shortNames: ["se"],
     columns: [
       column("Hosts", "hosts", "What the service is called"),
@@ -50,31 +46,27 @@ export const customKinds: Readonly<Partial<Record<Kind, CustomKind>>> = {
     ],
   },
   WorkloadEntry: {
-    plural: "workloadentries",
     shortNames: ["we"],
     columns: [column("Address", "address", "Where the workload is")],
   },
-  WorkloadGroup: { plural: "workloadgroups", shortNames: ["wg"] },
-  ProxyConfig: { plural: "proxyconfigs" },
-  Sidecar: { plural: "sidecars" },
+  WorkloadGroup: { shortNames: ["wg"] },
+  ProxyConfig: {},
+  Sidecar: {},
   PeerAuthentication: {
-    plural: "peerauthentications",
     shortNames: ["pa"],
     columns: [column("Mode", "mtls.mode", "What workloads accept")],
   },
   AuthorizationPolicy: {
-    plural: "authorizationpolicies",
     shortNames: ["ap"],
     columns: [column("Action", "action", "What becomes of requests that a rule fits")],
   },
   WasmPlugin: {
-    plural: "wasmplugins",
     columns: [column("Url", "url", "Where the module is")],
   },
-  QuotaSpec: { plural: "quotaspecs" },
-  QuotaSpecBinding: { plural: "quotaspecbindings" },
-  RateLimitPolicy: { plural: "ratelimitpolicies", shortNames: ["rlp"] },
-  Telemetry: { plural: "telemetries", shortNames: ["telemetry"] },
+  QuotaSpec: {},
+  QuotaSpecBinding: {},
+  RateLimitPolicy: { shortNames: ["rlp"] },
+  Telemetry: { shortNames: ["telemetry"] },
 };
 
 /** What the control plane says of every object. */

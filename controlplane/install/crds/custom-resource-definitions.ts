@@ -2,7 +2,7 @@
 // Produces: the CustomResourceDefinitions by which an API server knows them.
 // Never does: I/O (`npm run generate` writes them to deploy/crds), or set a default: an object means the same, and its
 // content is the same, whether it came through an API server or from a file.
-import { type Kind, kindDefinitions } from "../../model/kinds.ts";
+import { type Kind, kindDefinitions, pluralOf } from "../../model/kinds.ts";
 import { conditionColumns, type CustomKind, customKinds } from "./custom-kinds.ts";
 import { statusSchema } from "./status-schema.ts";
 import { type StructuralSchema, structuralSchema } from "./structural-schema.ts";
@@ -24,19 +24,20 @@ export function customResourceDefinitions(): readonly CustomResourceDefinition[]
 
 function definitionsOf(kind: Kind, custom: CustomKind): readonly CustomResourceDefinition[] {
   const schema = schemaOf(kind);
+  const plural = pluralOf(kind);
   const served = kindDefinitions[kind].apiVersions.map((apiVersion) => apiVersion.split("/") as [string, string]);
   const groups = [...new Set(served.map(([group]) => group))];
   return groups.map((group) => ({
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
-    metadata: { name: `${custom.plural}.${group}`, labels: OWNER_LABELS },
+    metadata: { name: `${plural}.${group}`, labels: OWNER_LABELS },
     spec: {
       group,
       scope: "Namespaced",
       names: {
         kind,
         listKind: `${kind}List`,
-        plural: custom.plural,
+        plural,
         singular: kind.toLowerCase(),
         ...(custom.shortNames && { shortNames: custom.shortNames }),
         categories: categoriesOf(group),

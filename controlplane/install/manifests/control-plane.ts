@@ -1,5 +1,6 @@
 // The Deployment istiod, its Service, and what keeps it running.
 import { type Description, each, eachEntry, SPREAD, unless, when } from "../description/description.ts";
+import { buildAutoscaler } from "./autoscaler.ts";
 import { inNamespace, ISTIOD, ownerLabels, podSelector } from "./names.ts";
 
 const STATE = "/var/lib/scrim";
@@ -156,25 +157,11 @@ const disruptionBudget: Description = {
   spec: { maxUnavailable: 1, selector: { matchLabels: podSelector } },
 };
 
-const autoscaler: Description = {
-  apiVersion: "autoscaling/v2",
-  kind: "HorizontalPodAutoscaler",
-  metadata: inNamespace(ISTIOD),
-  spec: {
-    scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: ISTIOD },
-    minReplicas: "{pilot.autoscaleMin}",
-    maxReplicas: "{pilot.autoscaleMax}",
-    metrics: [
-      {
-        type: "Resource",
-        resource: {
-          name: "cpu",
-          target: { type: "Utilization", averageUtilization: "{pilot.cpu.targetAverageUtilization}" },
-        },
-      },
-    ],
-  },
-};
+const autoscaler = buildAutoscaler(ISTIOD, inNamespace(ISTIOD), {
+  least: "{pilot.autoscaleMin}",
+  most: "{pilot.autoscaleMax}",
+  cpuPercent: "{pilot.cpu.targetAverageUtilization}",
+});
 
 /** Everybody in the cluster may ask what is served to everybody; pages that are not are guarded by tokens. */
 const networkPolicy: Description = {

@@ -1,5 +1,6 @@
 // A gateway: pods that hold nothing but a proxy, which injection puts into them, and the Service they are reached by.
 import { type Description, each, eachEntry, SPREAD, unless, when } from "../description/description.ts";
+import { buildAutoscaler } from "./autoscaler.ts";
 
 const selector: Readonly<Record<string, Description>> = { app: "{name}", istio: "{istioLabel}" };
 const labels: Readonly<Record<string, Description>> = {
@@ -88,25 +89,11 @@ const service: Description = {
   },
 };
 
-const autoscaler: Description = {
-  apiVersion: "autoscaling/v2",
-  kind: "HorizontalPodAutoscaler",
-  metadata,
-  spec: {
-    scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "{name}" },
-    minReplicas: "{autoscaling.minReplicas}",
-    maxReplicas: "{autoscaling.maxReplicas}",
-    metrics: [
-      {
-        type: "Resource",
-        resource: {
-          name: "cpu",
-          target: { type: "Utilization", averageUtilization: "{autoscaling.targetCPUUtilizationPercentage}" },
-        },
-      },
-    ],
-  },
-};
+const autoscaler = buildAutoscaler("{name}", metadata, {
+  least: "{autoscaling.minReplicas}",
+  most: "{autoscaling.maxReplicas}",
+  cpuPercent: "{autoscaling.targetCPUUtilizationPercentage}",
+});
 
 const disruptionBudget: Description = {
   apiVersion: "policy/v1",

@@ -1,8 +1,8 @@
+import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { SourceUnit } from "../../model/document.ts";
 import { kindDefinitions } from "../../model/kinds.ts";
-import { customKinds } from "../../install/crds/custom-kinds.ts";
 import { createClusterView } from "./cluster-view.ts";
 import { decodeObject } from "./decode-object.ts";
 import { isSelected } from "./label-selector.ts";
@@ -67,8 +67,10 @@ function setUp(revision = "default") {
 
 describe("the kinds that are read", () => {
   it("are all of the mesh, called as their definitions call them", () => {
-    for (const [kind, { plural }] of Object.entries(customKinds))
-      expect(watchedKinds.filter((one) => one.kind === kind).map((one) => one.plural)).toContain(plural);
+    const definitions = readdirSync(new URL("../../../deploy/crds", import.meta.url));
+    expect(definitions).toContain("serviceentries.networking.istio.io.yaml");
+    for (const definition of definitions)
+      expect(watchedKinds.map((one) => `${describeKind(one)}.yaml`)).toContain(definition);
     const read = new Set(watchedKinds.map(({ kind }) => kind));
     expect(Object.keys(kindDefinitions).filter((kind) => !read.has(kind as "Pod"))).toEqual([
       ...["Deployment", "StatefulSet", "DaemonSet", "Job"],

@@ -1,5 +1,5 @@
 // One cluster with the mesh in it for all tests of the project, which ends with their run, however that ends.
-//   SCRIM_CLUSTER=/tmp/scrim-cluster npx vitest run --project cluster FILE    # in the one that is up
+//   SCRIM_CLUSTER=FOLDER npx vitest run --project cluster FILE    # in the one that `up` says it is in
 import { execFile } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
