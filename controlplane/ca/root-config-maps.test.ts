@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createApiClient } from "../kubernetes/http-api-client.ts";
-import { startTestApiServer, type TestApiServer } from "../kubernetes/testing-api-server.ts";
+import { accessTo, startTestApiServer, type TestApiServer } from "../kubernetes/testing-api-server.ts";
 import { createCell } from "../stages/cell.ts";
 import { createSystemClock } from "../telemetry/clock.ts";
 import type { Issuer } from "./authority-stage.ts";
@@ -22,14 +22,7 @@ const writes = () => server.calls.filter((call) => call.startsWith("PATCH")).len
 
 async function start(): Promise<void> {
   const client = createApiClient({
-    access: {
-      namespace: "istio-system",
-      credentials: async () => ({
-        ...{ kind: "credentials", server: server.url, tls: { ca: server.ca } },
-        headers: { authorization: "Bearer good-token" },
-      }),
-      renew: () => undefined,
-    },
+    access: accessTo(server),
     clock,
   });
   const quick = { ...clock, sleep: (ms: number, signal?: AbortSignal) => clock.sleep(Math.min(ms, 20), signal) };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createApiClient } from "../kubernetes/http-api-client.ts";
-import { startTestApiServer, type TestApiServer } from "../kubernetes/testing-api-server.ts";
+import { accessTo, startTestApiServer, type TestApiServer } from "../kubernetes/testing-api-server.ts";
 import { createSystemClock } from "../telemetry/clock.ts";
 import { secretStore } from "./secret-store.ts";
 import type { SigningFiles, SigningIdentity } from "./signing-identity.ts";
@@ -26,14 +26,7 @@ function replica() {
   const system = createSystemClock();
   const clock = { ...system, sleep: (ms: number, signal?: AbortSignal) => system.sleep(Math.min(ms, 20), signal) };
   const api = createApiClient({
-    access: {
-      namespace: "istio-system",
-      credentials: async () => ({
-        ...{ kind: "credentials", server: url, tls: { ca } },
-        headers: { authorization: "Bearer good-token" },
-      }),
-      renew: () => undefined,
-    },
+    access: accessTo({ url, ca }),
     clock: system,
   });
   return secretStore("istio-system", { api, clock, logger: { warn: log } as never });

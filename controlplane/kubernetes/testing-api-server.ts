@@ -1,5 +1,6 @@
 // An API server of a cluster in this process, for tests: HTTPS, tokens and client certificates, lists in pages, watches
 // with history and bookmarks, writes, discovery; and the faults that a real one has.
+import type { Access } from "./credentials.ts";
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
@@ -139,3 +140,17 @@ function createTestIdentity() {
 }
 
 export { resourceKey };
+
+/** Returns a way to it for a control plane in istio-system, by the token that it knows from its start. */
+export function accessTo({ url, ca }: Pick<TestApiServer, "url" | "ca">): Access {
+  return {
+    namespace: "istio-system",
+    credentials: async () => ({
+      kind: "credentials",
+      server: url,
+      tls: { ca },
+      headers: { authorization: "Bearer good-token" },
+    }),
+    renew: () => undefined,
+  };
+}

@@ -1,20 +1,13 @@
 import { expect, it } from "vitest";
 import { createApiClient } from "../kubernetes/http-api-client.ts";
-import { startTestApiServer } from "../kubernetes/testing-api-server.ts";
+import { accessTo, startTestApiServer } from "../kubernetes/testing-api-server.ts";
 import { createSystemClock } from "../telemetry/clock.ts";
 import { readReport, writeReport } from "./reach-report.ts";
 
 it("what one control plane reports another reads, and it goes with its pod", async () => {
   const server = await startTestApiServer();
   const api = createApiClient({
-    access: {
-      namespace: "istio-system",
-      credentials: async () => ({
-        ...{ kind: "credentials", server: server.url, tls: { ca: server.ca } },
-        headers: { authorization: "Bearer good-token" },
-      }),
-      renew: () => undefined,
-    },
+    access: accessTo(server),
     clock: createSystemClock(),
   });
   const { signal } = new AbortController();

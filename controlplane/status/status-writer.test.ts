@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createApiClient } from "../kubernetes/http-api-client.ts";
 import type { ApiClient } from "../kubernetes/api-client.ts";
-import { CORE_RESOURCES, startTestApiServer, type TestApiServer } from "../kubernetes/testing-api-server.ts";
+import { accessTo, CORE_RESOURCES, startTestApiServer, type TestApiServer } from "../kubernetes/testing-api-server.ts";
 import type { MeshObject, ObjectRef } from "../model/object.ts";
 import { createSystemClock } from "../telemetry/clock.ts";
 import { conditionsOf } from "./conditions.ts";
@@ -33,14 +33,7 @@ beforeEach(async () => {
   nowMs = Date.parse("2026-01-01T00:00:00Z");
   warnings.length = 0;
   client = createApiClient({
-    access: {
-      namespace: "istio-system",
-      credentials: async () => ({
-        ...{ kind: "credentials", server: server.url, tls: { ca: server.ca } },
-        headers: { authorization: "Bearer good-token" },
-      }),
-      renew: () => undefined,
-    },
+    access: accessTo(server),
     clock: createSystemClock(),
   });
   server.put({

@@ -1,7 +1,12 @@
 // The source, and the store behind it, against a server of this process.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createApiClient } from "../../kubernetes/http-api-client.ts";
-import { CORE_RESOURCES, startTestApiServer, type TestApiServer } from "../../kubernetes/testing-api-server.ts";
+import {
+  accessTo,
+  CORE_RESOURCES,
+  startTestApiServer,
+  type TestApiServer,
+} from "../../kubernetes/testing-api-server.ts";
 import { createFastClock } from "../../kubernetes/testing-clock.ts";
 import { createStore } from "../../store/store.ts";
 import type { SourceBatch } from "../../model/document.ts";
@@ -53,16 +58,7 @@ afterEach(async () => {
 function setUp() {
   const clock = createFastClock(50);
   const client = createApiClient({
-    access: {
-      namespace: "istio-system",
-      credentials: async () => ({
-        kind: "credentials",
-        server: server.url,
-        headers: { authorization: "Bearer good-token" },
-        tls: { ca: server.ca },
-      }),
-      renew() {},
-    },
+    access: accessTo(server),
     clock,
   });
   const complaints: string[] = [];
